@@ -81,7 +81,11 @@ class TokenConf(AppSettings):
         {},
         "scopes that include others, each with these, separated by spaces",
         follows="`mcp:admin=mcp`",
-        must_be=("scopes with those that they include, such as orders:write=orders:read mcp", bool),
+        must_be=(
+            'scopes with those that they include, such as {"orders:write": "orders:read mcp"} '
+            "(as an environment variable orders:write=orders:read mcp)",
+            bool,
+        ),
     )
 
     @cached_property

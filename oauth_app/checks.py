@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -87,8 +88,8 @@ def check_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             found.append(
                 Error(
                     f"{name} must be a URL without a path, not {url!r}: its pages are at the root.",
-                    hint="It is the base URL of the project, and not that of the endpoint. Write in "
-                    f'settings.py: globals().update(oauth_app.toolkit.project_settings("{parts.scheme}://{parts.netloc}"))',
+                    hint="It is the base URL of the project, not that of the endpoint. Write in settings.py: "
+                    + _SETTINGS_LINE.replace("https://…", f"{parts.scheme}://{parts.netloc}"),
                     id=check_id,
                 )
             )
@@ -174,7 +175,8 @@ def check_proxies(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         return [
             Warning(
                 "Rate limits count by the address of the connection, which is the proxy's if there is one.",
-                hint="Set TRUSTED_PROXIES to the number of your proxies that write X-Forwarded-For.",
+                hint=f"Set {Conf.trusted_proxies.name} (for Everything Server, the variable "
+                f"{Conf.trusted_proxies.variable}) to the number of your proxies that write X-Forwarded-For.",
                 id="oauth_app.W002",
             )
         ]
@@ -199,8 +201,19 @@ def check_toolkit(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         wrong.append("OAUTH2_VALIDATOR_CLASS must be oauth_app.validators.Validator")
     if conf.access_seconds != oauth2_settings.ACCESS_TOKEN_EXPIRE_SECONDS:
         wrong.append("ACCESS_TOKEN_EXPIRE_SECONDS must be OAUTH_ACCESS_SECONDS")
+    known = oauth2_settings.defaults
+    wrong += [_unknown(name, known) for name in getattr(settings, "OAUTH2_PROVIDER", {}) if name not in known]
     hint = f"Write in settings.py, and change OAUTH2_PROVIDER nowhere else: {_SETTINGS_LINE}"
     return [Error(f"OAUTH2_PROVIDER: {sentence}.", hint=hint, id="oauth_app.E005") for sentence in wrong]
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    ours = {setting.name for setting in Conf.declared()}
+    if name in ours or name.startswith("MCP_") or hasattr(settings, name):
+        return f"{name} is no setting of django-oauth-toolkit: set it after the line"
+    close = difflib.get_close_matches(name, known, 1)
+    advice = f": did you mean {close[0]}?" if close else ""
+    return f"{name} is a setting which django-oauth-toolkit does not have{advice}"
 
 
 @register(Tags.security)

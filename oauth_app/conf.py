@@ -70,7 +70,8 @@ class Conf(AppSettings):
         "replaces the default",
         variable="REDIRECT_SCHEMES",
         must_be=(
-            "a list of lower-case schemes of desktop applications, such as cursor",
+            "a list of lower-case schemes of desktop applications, such as "
+            '["cursor", "vscode"] (as an environment variable cursor,vscode)',
             lambda scheme: not scheme_fault(scheme),
         ),
     )
@@ -79,7 +80,11 @@ class Conf(AppSettings):
         "the scopes that a client can be granted besides `mcp`, which every token has, and `offline_access`; "
         "each with what the consent page says of it",
         follows="`mcp:admin`, which a tool of the demonstration requires",
-        must_be=("scopes with their descriptions, such as orders:write=Change your orders", bool),
+        must_be=(
+            'scopes with their descriptions, such as {"orders:write": "Change your orders"} '
+            "(as an environment variable orders:write=Change your orders)",
+            bool,
+        ),
     )
     further_scopes = Setting[Sequence[str]](
         (),
@@ -96,7 +101,11 @@ class Conf(AppSettings):
         "from one address (`password`), and for one account from all addresses together (`account`), or for "
         "either from one browser that has signed in to the account before; what is not named has no limit, "
         "except for passwords, which keep theirs",
-        must_be=("endpoints with their limits, such as token=300/minute", bool),
+        must_be=(
+            'endpoints with their limits, such as {"token": "300/minute"} '
+            "(as an environment variable token=300/minute)",
+            bool,
+        ),
     )
     trusted_proxies = Setting(
         0,

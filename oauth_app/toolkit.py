@@ -62,8 +62,8 @@ def project_settings(url: str, *, resource_url: str = "", **changes: Any) -> dic
             issuer of the tokens (RFC 8414 §2), so clients compare it character by character.
         resource_url: The public URL of the MCP endpoint, for which tokens are issued (RFC 8707); by default
             `/mcp` below the URL.
-        changes: Settings of OAUTH2_PROVIDER to replace, such as `CIMD_ENABLED=False` where this server cannot
-            reach the internet.
+        changes: Settings of django-oauth-toolkit to replace in OAUTH2_PROVIDER, such as `CIMD_ENABLED=False`
+            where this server cannot reach the internet. A check reports others: set them after the line.
 
     Returns:
         AUTH_SERVER_URL, MCP_RESOURCE_URL, MCP_ISSUER, MCP_TOKEN_VERIFIER, OAUTH2_PROVIDER, and the settings

@@ -150,8 +150,9 @@ def why_unknown(client_id: str) -> str:
     return (
         "The app identifies itself by a URL, and this server could not read the document there: "
         f"{url}: {failure}. Connecting again does not help until that has changed. Whoever runs this server "
-        "can let it reach that address, or set CLIENT_ID_METADATA_DOCUMENTS=false, so that apps "
-        "register themselves instead."
+        "can let it reach that address, or write project_settings(url, CIMD_ENABLED=False) in its settings "
+        "(for Everything Server, set the variable CLIENT_ID_METADATA_DOCUMENTS=false), so that apps register "
+        "themselves instead."
     )
 
 

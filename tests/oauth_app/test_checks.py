@@ -13,6 +13,7 @@ from oauth2_provider.models import AbstractApplication
 from oauth2_provider.settings import oauth2_settings
 
 from oauth_app import checks
+from oauth_app.toolkit import project_settings
 
 
 def ids(function):
@@ -96,6 +97,44 @@ def test_rate_limits_without_a_redis_to_count_in(settings):
 def test_settings_of_the_toolkit_that_disable_a_guarantee(settings, change):
     settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | change
     assert ids(checks.check_toolkit) == ["oauth_app.E005"]
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("CIMD_ENABELD", "did you mean CIMD_ENABLED?"),
+        ("OAUTH_SCOPES", "set it after the line"),
+        ("OAUTH_SIGN_IN", "set it after the line"),
+        ("MCP_RESOURCE_URL", "set it after the line"),
+        ("REDIS_URL", "set it after the line"),
+        ("NOTHING_LIKE_IT", "which django-oauth-toolkit does not have"),
+    ],
+)
+def test_names_that_are_no_settings_of_the_toolkit(settings, name, advice):
+    changed = project_settings("https://shop.example.com", **{name: "x"})
+    settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | {name: changed["OAUTH2_PROVIDER"][name]}
+    [found] = checks.check_toolkit(None)
+    assert found.id == "oauth_app.E005"
+    assert name in found.msg
+    assert advice in found.msg
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "python", "environment"),
+    [
+        ("OAUTH_SCOPES", ["orders"], '{"orders:write": "Change your orders"}', "orders:write=Change"),
+        ("OAUTH_RATE_LIMITS", ["token"], '{"token": "300/minute"}', "token=300/minute"),
+        ("OAUTH_CUSTOM_SCHEMES", ["Cursor"], '["cursor", "vscode"]', "cursor,vscode"),
+    ],
+)
+def test_an_invalid_value_is_explained_for_settings_and_for_the_environment(
+    settings, name, value, python, environment
+):
+    setattr(settings, name, value)
+    [found] = checks.check_values(None)
+    assert found.msg.startswith(name)
+    assert python in found.msg
+    assert f"(as an environment variable {environment}" in found.msg
 
 
 @pytest.mark.parametrize(

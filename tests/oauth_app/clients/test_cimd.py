@@ -216,6 +216,7 @@ def test_the_user_sees_which_url_could_not_be_fetched_and_why(
     for _ in range(2):  # the second time it is not read again
         page = shown(signed_in.get(flow.authorize_url(URL)))
         assert f"{URL}: {reason}." in page
+        assert "project_settings(url, CIMD_ENABLED=False)" in page
         assert "CLIENT_ID_METADATA_DOCUMENTS=false" in page
     [record] = [record for record in caplog.records if record.message == "client metadata document rejected"]
     assert (record.levelname, record.client, record.reason) == ("WARNING", URL, failure)

@@ -123,7 +123,9 @@ def test_an_invalid_limit_is_an_error(settings, limits_):
 def test_a_proxy_that_is_not_configured_is_warned_about(settings, issuer, proxies, found):
     settings.AUTH_SERVER_URL = issuer
     settings.OAUTH_TRUSTED_PROXIES = proxies
-    assert [message.id for message in checks.check_proxies(None)] == found
+    messages = checks.check_proxies(None)
+    assert [message.id for message in messages] == found
+    assert all(str(message.hint).startswith("Set OAUTH_TRUSTED_PROXIES ") for message in messages)
 
 
 def test_the_limiter_reconnects_when_its_redis_becomes_a_replica(address, monkeypatch):
