@@ -100,4 +100,7 @@ class Audit:
 
 def is_written_by(folders: Iterable[Path]) -> bool:
     """Whether all of these folders with code of this project have an audit: earlier releases had none."""
-    return all((folder / "everything_site" / "audit.py").exists() for folder in folders)
+    return all(
+        (folder / "everything_site" / "audit").exists() or (folder / "everything_site" / "audit.py").exists()
+        for folder in folders
+    )

@@ -61,7 +61,7 @@ def test_it_starts_from_nothing_reloads_and_leaves_nothing_behind_at_ctrl_c(fres
         assert style.headers["X-Content-Type-Options"] == "nosniff"
 
     before = fresh.output.count("MCP endpoint")
-    views = fresh.folder / "everything_site" / "views.py"
+    views = fresh.folder / "everything_site" / "pages" / "views.py"
     views.write_text(views.read_text() + "\n# changed\n")
     eventually(lambda: fresh.output.count("MCP endpoint") > before, "it starts anew when the code changes")
     eventually(lambda: fresh.is_ready, "it serves again")
