@@ -202,6 +202,7 @@ async def test_an_answer_to_nothing_is_acknowledged_and_ignored(
 async def test_an_error_about_no_request_in_particular_is_logged_and_ignored(
     one: Process, session: Session, caplog: pytest.LogCaptureFixture, id: dict[str, Any]
 ) -> None:
+    caplog.set_level("INFO")
     error = {"jsonrpc": "2.0", **id, "error": {"code": -32700, "message": "not JSON"}}
     response = await session.post(one, error)
     assert (response.status, await response.body()) == (202, b"")
