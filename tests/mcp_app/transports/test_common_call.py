@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import mcp_app
+from mcp_app.coordination import keys
 from mcp_app.observers import AnswerFacts, CallFacts, Observer
 from tests.bench.parts import count_python_calls
 from tests.mcp_app.transports.support import Process, Session, modern, tool_call
@@ -21,9 +22,15 @@ MAX_CALLS_OF_AN_AUDIT = 15
 """What an audit may add."""
 
 
+@pytest.fixture
+async def nobody_watches(one: Process) -> None:
+    """Else a process that starts publishes its events, while a watcher of an earlier test is remembered."""
+    await one.runtime.redis.delete(keys.room_watched())
+
+
 @pytest.fixture(params=["2025-11-25", "2026-07-28"])
 def small_call(
-    request: pytest.FixtureRequest, one: Process, session: Session
+    request: pytest.FixtureRequest, nobody_watches: None, one: Process, session: Session
 ) -> Callable[[], Awaitable[None]]:
     async def call() -> None:
         arguments = {"message": "hello"}
