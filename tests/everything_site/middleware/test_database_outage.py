@@ -26,7 +26,7 @@ from everything_site.middleware.database_outage import server_error
 from mcp_app.database import is_database_outage
 from mcp_app.readiness import try_database
 from tests.everything_site.started import COMMANDS, SEPARATE, ask, served
-from tests.support.processes import Installation, free_port, installation
+from tests.support.processes import Installation, free_port
 
 
 class Refused(Exception):
@@ -195,12 +195,6 @@ def test_a_role_that_lacks_a_right_is_not_ready(role: str, right: str) -> None:
 
 
 # --- real processes ----------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def made() -> Iterator[Installation]:
-    with installation(f"http://localhost:{free_port()}") as one:
-        yield one
 
 
 def database(kind: str, folder: Path) -> str:

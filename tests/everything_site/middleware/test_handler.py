@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 
 from everything_site.middleware.handler import Handler
 from tests.everything_site.started import COMMANDS, SEPARATE, ask, served
 from tests.support.asgi import PATIENCE, Http, Response
-from tests.support.processes import Installation, free_port, installation
+from tests.support.processes import Installation
 
 PATHS = [
     *("/token", "/revoke", "/introspect"),
@@ -64,12 +63,6 @@ async def test_a_charset_of_text_is_read(charset: str) -> None:
 async def test_the_charset_of_what_is_no_form_does_not_matter() -> None:
     response = await post("/register", "application/json; charset=rot13", b"{")
     assert (await response.json())["error"] == "invalid_client_metadata"
-
-
-@pytest.fixture(scope="module")
-def made() -> Iterator[Installation]:
-    with installation(f"http://localhost:{free_port()}") as one:
-        yield one
 
 
 @pytest.mark.processes

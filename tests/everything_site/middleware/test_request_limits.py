@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,18 +14,12 @@ from everything_site.middleware.handler import Handler
 from mcp_app.transports.head_limit import MAX_HEAD_BYTES
 from tests.everything_site.started import COMMANDS, SEPARATE, ask, served
 from tests.support.asgi import PATIENCE, Http, Response
-from tests.support.processes import Installation, free_port, installation
+from tests.support.processes import Installation
 
 URLENCODED = "application/x-www-form-urlencoded"
 LIMIT = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 PATHS = ["/token", "/register", "/authorize", "/admin/login/", "/no/such/page"]
 COOKIE = f"everything-3232-csrf={'x' * 32}"
-
-
-@pytest.fixture(scope="module")
-def made() -> Iterator[Installation]:
-    with installation(f"http://localhost:{free_port()}") as one:
-        yield one
 
 
 @pytest.mark.processes
